@@ -32,13 +32,13 @@ from typing import Any
 
 from tornado import ioloop, stack_context
 from tornado.escape import utf8
-from tornado.httputil import HTTPFile, HTTPHeaders, format_timestamp
+from tornado.httputil import HTTPFile, HTTPHeaders, _read_form, format_timestamp
 from tornado.iostream import LINGER_TIME, HasFileno, IOStream, SSLIOStream
 from tornado.iostream import State as StreamState
 from tornado.netutil import TCPServer
 from tornado.util import UsageError, UsageTypeError
 from tornado.wire import WireError, http1, quote, take
-from tornado.wire.cookies import parse_cookies
+from tornado.wire.cookies import simple_cookie
 from tornado.wire.http1 import (
     CHUNKED,
     Fields,
@@ -49,7 +49,7 @@ from tornado.wire.http1 import (
     format_status_line,
     read_body,
 )
-from tornado.wire.multipart import parse_media_type, parse_multipart, parse_urlencoded
+from tornado.wire.multipart import parse_urlencoded
 
 log = logging.getLogger(__name__)
 
@@ -793,31 +793,10 @@ class HTTPRequest:
         content_type = _header(self.headers, "Content-Type")
         if content_type is None:
             return
-        if content_type == "application/x-www-form-urlencoded":  # most often, without parameters
-            self._add_arguments(parse_urlencoded(self.body))
+        if content_type == "application/x-www-form-urlencoded" and not self.query:  # most often
+            self._arguments = parse_urlencoded(self.body)
             return
-        media_type, parameters = parse_media_type(content_type)
-        if media_type == "application/x-www-form-urlencoded":
-            self._add_arguments(parse_urlencoded(self.body))
-        elif media_type == "multipart/form-data":
-            boundary = parameters.get("boundary")
-            if boundary is None:
-                raise WireError("multipart/form-data without a boundary")
-            for part in parse_multipart(boundary.encode("latin-1"), self.body):
-                if part.filename:
-                    uploaded = HTTPFile(
-                        filename=part.filename, body=part.body, content_type=part.content_type
-                    )
-                    self.files.setdefault(part.name, []).append(uploaded)
-                else:
-                    self.arguments.setdefault(part.name, []).append(part.body)
-
-    def _add_arguments(self, arguments: dict[str, list[bytes]]) -> None:
-        if not self.query:
-            self._arguments = arguments
-            return
-        for name, values in arguments.items():
-            self.arguments.setdefault(name, []).extend(values)
+        _read_form(content_type, self.body, self.arguments, self.files)
 
     def _apply_xheaders(self, connection: HTTPConnection) -> None:
         """Take the peer's address and protocol from what a proxy says, as far as it makes sense."""
@@ -856,7 +835,7 @@ class HTTPRequest:
         What is no cookie is left out; a bad one does not spoil the others (RFC 6265bis, 5.6).
         """
         if self._cookies is None:
-            self._cookies = _simple_cookie("; ".join(self.headers.get_list("Cookie")))
+            self._cookies = simple_cookie("; ".join(self.headers.get_list("Cookie")))
         return self._cookies
 
     def supports_http_1_1(self) -> bool:
@@ -902,18 +881,6 @@ class HTTPRequest:
         names = ("protocol", "host", "method", "path", "version", "remote_ip")
         values = ", ".join(f"{name}={quote(getattr(self, name), 1024)}" for name in names)
         return f"{type(self).__name__}({values})"
-
-
-def _simple_cookie(header: str) -> Any:
-    from http.cookies import SimpleCookie  # late: most requests never ask
-
-    cookies: Any = SimpleCookie()
-    for name, value in parse_cookies(header).items():
-        try:
-            cookies[name] = value
-        except Exception:  # a name that http.cookies does not know, or an illegal one
-            log.debug("left out the cookie %s", quote(name))
-    return cookies
 
 
 def _ip_address(text: str) -> str:

@@ -25,7 +25,12 @@ from urllib.parse import unquote, urlencode, urljoin
 from tornado.escape import utf8
 from tornado.util import ObjectDict
 from tornado.wire import WireError, quote
-from tornado.wire.multipart import parse_media_type, parse_multipart_leniently, parse_urlencoded
+from tornado.wire.multipart import (
+    parse_media_type,
+    parse_multipart,
+    parse_multipart_leniently,
+    parse_urlencoded,
+)
 
 if TYPE_CHECKING:
     import unittest
@@ -367,6 +372,26 @@ def parse_body_arguments(
             arguments.setdefault(name, []).extend(values)
     elif kind == "multipart/form-data":
         parse_multipart_form_data(utf8(parameters.get("boundary", "")), body, arguments, files)
+
+
+def _read_form(
+    content_type: str, body: bytes, arguments: dict[str, list[bytes]], files: dict[str, list[HTTPFile]]
+) -> None:
+    """Add what a form *body* holds to *arguments* and *files*.  Raises `WireError` for a bad one."""
+    media_type, parameters = parse_media_type(content_type)
+    if media_type == "application/x-www-form-urlencoded":
+        for name, values in parse_urlencoded(body).items():
+            arguments.setdefault(name, []).extend(values)
+    elif media_type == "multipart/form-data":
+        boundary = parameters.get("boundary")
+        if boundary is None:
+            raise WireError("multipart/form-data without a boundary")
+        for part in parse_multipart(boundary.encode("latin-1"), body):
+            if part.filename:
+                file = HTTPFile(filename=part.filename, body=part.body, content_type=part.content_type)
+                files.setdefault(part.name, []).append(file)
+            else:
+                arguments.setdefault(part.name, []).append(part.body)
 
 
 def parse_multipart_form_data(

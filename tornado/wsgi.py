@@ -34,10 +34,10 @@ from urllib.parse import unquote_to_bytes
 
 import tornado
 from tornado import httputil, web
-from tornado.httputil import HTTPFile, HTTPHeaders
+from tornado.httputil import HTTPFile, HTTPHeaders, _read_form
 from tornado.util import UsageError, UsageTypeError, raise_exc_info
 from tornado.wire import WireError, quote
-from tornado.wire.cookies import parse_cookies
+from tornado.wire.cookies import simple_cookie
 from tornado.wire.http1 import (
     check_field_name,
     check_field_value,
@@ -46,7 +46,7 @@ from tornado.wire.http1 import (
     format_chunk,
     format_status_line,
 )
-from tornado.wire.multipart import parse_media_type, parse_multipart, parse_urlencoded
+from tornado.wire.multipart import parse_urlencoded
 
 log = logging.getLogger(__name__)
 
@@ -204,35 +204,14 @@ class HTTPRequest:
         self.body = _read_body(environ)
         self.arguments: dict[str, list[bytes]] = parse_urlencoded(self.query.encode("ascii"))
         self.files: dict[str, list[HTTPFile]] = {}
-        self._parse_body()
-
-    def _parse_body(self) -> None:
-        kind, parameters = parse_media_type(self.headers.get("Content-Type", ""))
-        if not self.body:
-            return
-        if kind == "application/x-www-form-urlencoded":
-            for name, values in parse_urlencoded(self.body).items():
-                self.arguments.setdefault(name, []).extend(values)
-        elif kind == "multipart/form-data":
-            for part in parse_multipart(parameters.get("boundary", "").encode("latin-1"), self.body):
-                if part.filename is None:
-                    self.arguments.setdefault(part.name, []).append(part.body)
-                else:
-                    file = HTTPFile(filename=part.filename, body=part.body, content_type=part.content_type)
-                    self.files.setdefault(part.name, []).append(file)
+        if self.body:
+            _read_form(self.headers.get("Content-Type", ""), self.body, self.arguments, self.files)
 
     @property
     def cookies(self) -> Any:
         """The cookies that came, an `http.cookies.SimpleCookie` of morsels by name; bad ones are left out."""
         if self._cookies is None:
-            from http.cookies import SimpleCookie  # late: most requests never ask
-
-            self._cookies = SimpleCookie()
-            for name, value in parse_cookies(self.headers.get("Cookie", "")).items():
-                try:
-                    self._cookies[name] = value
-                except Exception:  # a name that http.cookies does not know, or an illegal one
-                    log.debug("left out the cookie %s", quote(name))
+            self._cookies = simple_cookie(self.headers.get("Cookie", ""))
         return self._cookies
 
     def supports_http_1_1(self) -> bool:

@@ -20,7 +20,7 @@ import datetime
 import hmac
 import re
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tornado.httputil import format_timestamp
 from tornado.util import UsageTypeError
@@ -56,6 +56,22 @@ def parse_cookies(header: str) -> dict[str, str]:
             cookies[name] = value
             if len(cookies) == MAX_COOKIES:
                 break
+    return cookies
+
+
+def simple_cookie(header: str) -> Any:
+    """Return the cookies of *header* as an `http.cookies.SimpleCookie`, as requests offer them.
+
+    What http.cookies does not take is left out.
+    """
+    from http.cookies import CookieError, SimpleCookie  # late: most requests never ask
+
+    cookies: Any = SimpleCookie()
+    for name, value in parse_cookies(header).items():
+        try:
+            cookies[name] = value
+        except CookieError:
+            pass
     return cookies
 
 
